@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> int:
     from hwprof.machine.private import private_words
     from hwprof.studies.survey import steps
     from hwprof.studies.survey.files import SurveyFiles
-    from hwprof.studies.survey.record import DONE, FAILED
+    from hwprof.studies.survey.record import FAILED
 
     files = SurveyFiles(Path(args.output), private_words())
     hardware = facts.hardware()
@@ -59,8 +59,8 @@ def main(args: argparse.Namespace) -> int:
         print("hwprof: Interrupted. What was finished is kept. The same command goes on from there.", file=sys.stderr)
         return EXIT_INTERRUPTED
     files.end()
-    broken = any(step.status not in (DONE, "missing") for step in record.steps.values())
-    return EXIT_CASES_FAILED if broken or any(s.status == FAILED for s in record.steps.values()) else EXIT_OK
+    is_broken = any(step.status == FAILED for step in record.steps.values())
+    return EXIT_CASES_FAILED if is_broken else EXIT_OK
 
 
 def write_page(file: Path, page: Path) -> None:

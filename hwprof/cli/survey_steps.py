@@ -12,6 +12,7 @@ from pathlib import Path
 from hwprof.cli import calibrate, validate
 from hwprof.cli.progress import outcome
 from hwprof.collectors.perf import PerfCollector
+from hwprof.collectors.perf.names import describe
 from hwprof.doctor import host
 from hwprof.machine import facts
 from hwprof.machine.clock import utc_now
@@ -20,7 +21,7 @@ from hwprof.plan import experiment
 from hwprof.printable import plural
 from hwprof.store import Results
 from hwprof.studies.survey.record import DONE, SurveyRecord
-from hwprof.studies.survey.steps import NotPossible, Step, StepProgress
+from hwprof.studies.survey.steps import NotPossible, StepProgress, SurveyStep
 
 FRAMEWORKS = re.compile(r"^frameworks = \[.*\]$", re.MULTILINE)
 EXPERIMENT = "quick"
@@ -36,13 +37,13 @@ class SurveySteps:
     root: Path = ROOT
     installed: dict[str, str] = field(default_factory=dict)
 
-    def all(self) -> list[Step]:
+    def all(self) -> list[SurveyStep]:
         """doctor is asked each time: what it finds decides whether the others have something to add."""
         return [
-            Step("doctor", self.doctor),
-            Step("events", self.events, self._is_done("events")),
-            Step("ceilings", self.ceilings, self._is_done("ceilings")),
-            Step("speed", self.speed),
+            SurveyStep("doctor", self.doctor),
+            SurveyStep("events", self.events, self._is_done("events")),
+            SurveyStep("ceilings", self.ceilings, self._is_done("ceilings")),
+            SurveyStep("speed", self.speed),
         ]
 
     def _is_done(self, name: str) -> bool:
@@ -82,7 +83,7 @@ class SurveySteps:
                 "verdict": one.verdict.value,
                 "why": one.why,
                 "remedy": one.remedy,
-                "meaning": "" if result.counter is None else result.counter.meaning,
+                "meaning": (result.counter.meaning if result.counter else "") or describe(one.metric),
                 "origin": result.origin.value,
             }
             self.record.keep(self.results)
@@ -113,7 +114,7 @@ class SurveySteps:
         )
         for number, one in enumerate(found, 1):
             if one.value is None:
-                self.record.absent.append({"name": f"{one.what} {one.of}".strip(), "why": one.why})
+                self.record.absent.append({"name": f"{one.what} {one.of}".removesuffix(" -"), "why": one.why})
             else:
                 dated = dataclasses.replace(one, evidence={**one.evidence, "at_utc": utc_now()})
                 self.results.add_ceilings(hardware, state, [dated])

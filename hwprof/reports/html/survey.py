@@ -100,11 +100,11 @@ def _board(record: SurveyRecord) -> Section:
 
 def _events(record: SurveyRecord) -> Section:
     rows = tuple(
-        (name, e["verdict"], e["origin"].upper() if e["origin"] == "emulated" else "", e["meaning"], e["why"])
-        for name, e in sorted(record.events.items(), key=lambda item: item[1]["verdict"] == "missing")
+        (name, e["verdict"] + " EMULATED" * (e["origin"] == "emulated"), e["meaning"], e["why"])
+        for name, e in sorted(record.events.items())
         if e["verdict"] != "missing"
     )
-    tables = (Table("Events that open", ("event", "verdict", "origin", "what is counted", "why"), rows, VERDICTS),)
+    tables = (Table("Events that open", ("event", "verdict", "what is counted", "why"), rows, VERDICTS),)
     absent = list(_absence(record, "events"))
     by_reason: dict[tuple[str, str], list[str]] = {}
     for name, e in record.events.items():

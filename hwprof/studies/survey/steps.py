@@ -27,7 +27,7 @@ class StepProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SurveyStep:
     """`work` does what is left of it, and keeps each part as soon as it has it."""
 
     name: str
@@ -39,7 +39,7 @@ Show = Callable[[str], None]
 
 
 def take(
-    steps: Sequence[Step],
+    steps: Sequence[SurveyStep],
     record: SurveyRecord,
     show: Show,
     keep: Callable[[], None],
