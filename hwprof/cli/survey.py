@@ -15,15 +15,23 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from hwprof.cli.options import add_case, print_json
 from hwprof.cli.progress import Display
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from hwprof.printable import advice
 
+if TYPE_CHECKING:
+    from hwprof.studies.survey.files import SurveyFiles
+    from hwprof.studies.survey.record import SurveyRecord
+
 DEFAULT = "hwprof-survey.db"
+FORMAT = 1  # of the JSON document
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_case(parser, "json", help="what each step came to, as one JSON document")
     parser.add_argument("-o", "--output", default=DEFAULT, metavar="FILE", help=f"file to send (default: {DEFAULT})")
 
 
@@ -52,15 +60,29 @@ def main(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             is_interrupted = True
     write_page(files.masked, files.page)
-    for name, step in record.steps.items():
-        print(f"{name:<9} {step.status}" + (f": {step.why} {advice(step.remedy)}".rstrip() if step.why else ""))
-    print(f"send: {files.masked}\nread: {files.page}")
+    if args.json:
+        print_json(document(files, record, is_interrupted))
+    else:
+        for name, step in record.steps.items():
+            print(f"{name:<9} {step.status}" + (f": {step.why} {advice(step.remedy)}".rstrip() if step.why else ""))
+        print(f"send: {files.masked}\nread: {files.page}")
     if is_interrupted:
         print("hwprof: Interrupted. What was finished is kept. The same command goes on from there.", file=sys.stderr)
         return EXIT_INTERRUPTED
     files.end()
     is_broken = any(step.status == FAILED for step in record.steps.values())
     return EXIT_CASES_FAILED if is_broken else EXIT_OK
+
+
+def document(files: SurveyFiles, record: SurveyRecord, is_interrupted: bool) -> dict[str, Any]:
+    """What a call did, as JSON. `steps`: name -> status, why, remedy and seconds."""
+    return {
+        "format": FORMAT,
+        "file": str(files.masked),
+        "page": str(files.page),
+        "steps": record.document()["steps"],
+        "interrupted": is_interrupted,
+    }
 
 
 def write_page(file: Path, page: Path) -> None:

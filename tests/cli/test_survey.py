@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,8 +43,8 @@ class ModelledSteps(SurveySteps):
     root_of_machine = Path("/")
 
     def no_compiler(self) -> Iterator[StepProgress]:
+        yield from ()
         raise NotPossible("no C compiler is here", "apt-get install gcc")
-        yield
 
     def modelled_speed(self) -> Iterator[StepProgress]:
         experiment = self.results.begin_experiment("quick", "", "0" * 16, 7)
@@ -180,6 +181,17 @@ def test_a_file_that_cant_be_written_is_refused_before_anything_is_measured(
     monkeypatch.chdir(tmp_path)
     assert main(["survey", "-o", name]) == EXIT_USAGE
     assert not names()
+
+
+def test_json_has_what_each_step_came_to(modelled: type[ModelledSteps], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["survey", "--json"]) == EXIT_OK
+    found = json.loads(capsys.readouterr().out)
+    assert (found["format"], found["file"], found["page"], found["interrupted"]) == (1, FILE, PAGE, False)
+    assert {name: step["status"] for name, step in found["steps"].items()} == {
+        "doctor": "done",
+        "events": "missing",
+        "speed": "done",
+    }
 
 
 def test_the_experiment_is_quick_in_the_frameworks_that_are_installed() -> None:

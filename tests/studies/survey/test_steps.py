@@ -48,7 +48,8 @@ def ticking(step: float) -> Callable[[], float]:
     ],
 )
 def test_a_step_that_breaks_is_named_and_the_next_is_taken(error: Exception, status: str, why: str) -> None:
-    record, shown, kept = SurveyRecord("m"), [], []
+    record, kept = SurveyRecord("m"), []
+    shown: list[str] = []
     steps = [breaking_step("events", error), counting_step("speed", 1)]
     take(steps, record, shown.append, lambda: kept.append(dict(record.steps)))
     assert (record.steps["events"].status, record.steps["events"].why) == (status, why)
@@ -67,7 +68,8 @@ def test_an_interrupt_keeps_what_is_finished_and_marks_the_step_as_begun(error: 
 
 
 def test_an_ended_step_is_not_taken_again() -> None:
-    record, shown = SurveyRecord("m"), []
+    record = SurveyRecord("m")
+    shown: list[str] = []
     take([counting_step("events", 1, is_done=True), counting_step("speed", 1)], record, shown.append, lambda: None)
     assert len(shown) == 1
     assert "speed" in shown[0]
