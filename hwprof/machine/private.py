@@ -13,7 +13,7 @@ from hwprof.machine.files import ROOT, read
 
 # Names that many machines share: they tell nobody who measured, and are words of other texts.
 COMMON = frozenset({"root", "localhost", "localdomain", "user", "home", "local", "none", "unknown"})
-SHORTEST = 3  # letters; a shorter name would be a part of any text
+SHORTEST = 2  # letters; a single one stands in any text
 SERIALS = (
     "proc/device-tree/serial-number",
     "sys/firmware/devicetree/base/serial-number",

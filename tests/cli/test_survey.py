@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from hwprof.cli import main, survey_steps
+from hwprof.cli import calibrate, main, survey_steps
 from hwprof.cli.survey_steps import SurveySteps, planned
 from hwprof.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from hwprof.machine import private
 from hwprof.store import Results
-from hwprof.studies.survey.record import read_record
+from hwprof.studies.survey.record import SurveyRecord, read_record
 from hwprof.studies.survey.steps import NotPossible, StepProgress, SurveyStep
 from tests import recorded_machines
 from tests.factories import make_run
@@ -199,3 +199,43 @@ def test_the_experiment_is_quick_in_the_frameworks_that_are_installed() -> None:
     assert spec.name == "quick"
     assert {choice.framework for choice in spec.choices} == {"ncnn"}
     assert len({choice.network for choice in spec.choices}) == 7
+
+
+@pytest.mark.cc
+@pytest.mark.counting
+def test_events_and_ceilings_of_this_machine_are_kept_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibrate, "SECONDS", 0.001)
+    monkeypatch.setattr(calibrate, "REPETITIONS", 1)
+    with Results.open(tmp_path / "work.db", create=True) as results:
+        first = SurveySteps(results, SurveyRecord("m"), lambda text: None)
+        parts = first.events()
+        total = [next(parts) for _ in range(5)][-1].total
+        parts.close()  # as an interrupt does
+        record = read_record(results)
+        assert record is not None
+        assert len(record.events) == 5
+        again = SurveySteps(results, record, lambda text: None)
+        assert [part.done for part in again.events()] == list(range(6, total + 1))
+        assert record.events["page-faults"]["verdict"] == "right"
+        steps = list(again.ceilings())
+        assert [step.done for step in steps] == list(range(1, steps[-1].total + 1))
+        assert len(results.ceilings()) + len(record.absent) == len(steps)
+
+
+def test_without_a_c_compiler_the_events_step_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", str(tmp_path / "no-compiler"))
+    with Results.open(tmp_path / "work.db", create=True) as results:
+        steps = SurveySteps(results, SurveyRecord("m"), lambda text: None)
+        with pytest.raises(NotPossible) as found:
+            list(steps.events())
+    assert "no-compiler" in found.value.message
+    assert found.value.remedy
+
+
+def test_without_a_framework_the_speed_step_says_what_to_do(tmp_path: Path) -> None:
+    with Results.open(tmp_path / "work.db", create=True) as results:
+        steps = SurveySteps(results, SurveyRecord("m"), lambda text: None)
+        with pytest.raises(NotPossible, match="No framework is installed"):
+            list(steps.speed())
