@@ -212,7 +212,7 @@ def test_events_and_ceilings_of_this_machine_are_kept_one_by_one(
         first = SurveySteps(results, SurveyRecord("m"), lambda text: None)
         parts = first.events()
         total = [next(parts) for _ in range(5)][-1].total
-        parts.close()  # as an interrupt does
+        del parts  # as an interrupt does
         record = read_record(results)
         assert record is not None
         assert len(record.events) == 5
