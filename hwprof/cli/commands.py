@@ -35,6 +35,7 @@ QUESTIONS: Mapping[str, Mapping[str, str]] = {
     "What can be measured here": {
         "doctor": "counters, sensors, tools, frameworks; the command that adds each",
         "events": "events that open here; --validate: which of them count right",
+        "survey": "all of a new board: one file to send, one page to read",
     },
     "What is there": {
         "list": "networks, frameworks, experiments, cases, runs, boards",
