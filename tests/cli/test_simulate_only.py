@@ -70,7 +70,7 @@ def test_a_failed_simulation_is_the_failure_of_the_command(capsys: pytest.Captur
         "--simulate-only",
     ]
     assert main(words) == 4
-    assert "It broke" in capsys.readouterr().out
+    assert "it broke" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
