@@ -83,7 +83,7 @@ def root(framework: str, cache: Path | None = None) -> Path:
 
 def unpack_wheels(found: Sequence[str], into: Path, folder: Path) -> None:
     """Download wheels for riscv64 with this interpreter's pip and unpack them. Raises NotAvailable."""
-    words = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    words = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     words += ["--only-binary", ":all:", *(word for tag in TAGS.items() for word in tag), "--dest", str(folder), *found]
     for attempt in range(1, ATTEMPTS + 1):
         done = subprocess.run(words, capture_output=True, text=True, check=False)
