@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import add_case, print_json
+from hwprof.cli.options import add_case, check_folder, print_json
 from hwprof.cli.progress import Display
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from hwprof.printable import advice
@@ -36,14 +36,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    from hwprof.machine.private import private_words
+    from hwprof.studies.survey.files import SurveyFiles
+
+    check_folder(args.output, "name another file with -o")
+    files = SurveyFiles(Path(args.output), private_words())
+    with files.alone():
+        return survey(files, args.json)
+
+
+def survey(files: SurveyFiles, as_json: bool) -> int:
+    """Take the steps that are left, write file and page, print what came of each; the exit code."""
     from hwprof.cli.survey_steps import SurveySteps
     from hwprof.machine import facts
-    from hwprof.machine.private import private_words
     from hwprof.studies.survey import steps
-    from hwprof.studies.survey.files import SurveyFiles
     from hwprof.studies.survey.record import FAILED
 
-    files = SurveyFiles(Path(args.output), private_words())
     hardware = facts.hardware()
     results, record = files.open(facts.machine_id(hardware))
     display = Display()
@@ -60,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             is_interrupted = True
     write_page(files.masked, files.page)
-    if args.json:
+    if as_json:
         print_json(document(files, record, is_interrupted))
     else:
         for name, step in record.steps.items():

@@ -15,6 +15,7 @@ from hwprof.cli.survey_steps import SurveySteps, planned
 from hwprof.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from hwprof.machine import private
 from hwprof.store import Results
+from hwprof.studies.survey.files import SurveyFiles
 from hwprof.studies.survey.record import SurveyRecord, read_record
 from hwprof.studies.survey.steps import NotPossible, StepProgress, SurveyStep
 from tests import recorded_machines
@@ -181,6 +182,16 @@ def test_a_file_that_cant_be_written_is_refused_before_anything_is_measured(
     monkeypatch.chdir(tmp_path)
     assert main(["survey", "-o", name]) == EXIT_USAGE
     assert not names()
+
+
+def test_a_second_survey_in_the_same_folder_is_refused(
+    modelled: type[ModelledSteps], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with SurveyFiles(Path("other.db"), {}).alone():
+        assert main(["survey"]) == EXIT_USAGE
+    assert "Another survey writes into the folder of hwprof-survey.db." in capsys.readouterr().err
+    assert not names()
+    assert main(["survey"]) == EXIT_OK
 
 
 def test_json_has_what_each_step_came_to(modelled: type[ModelledSteps], capsys: pytest.CaptureFixture[str]) -> None:

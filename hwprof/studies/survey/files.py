@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +34,23 @@ class SurveyFiles:
     def page(self) -> Path:
         """The page to read."""
         return self.masked.with_suffix(".html")
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other surveys out of the folder, which must exist; a crash frees it. Raises ResultsError."""
+        folder = os.open(self.masked.parent, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ResultsError(
+                    f"another survey writes into the folder of {self.masked}", "wait until it has ended"
+                ) from error
+            except OSError:  # a file system without such locks
+                pass
+            yield
+        finally:
+            os.close(folder)
 
     def open(self, machine_id: str) -> tuple[Results, SurveyRecord]:
         """The working file, as it was left, and its record.
