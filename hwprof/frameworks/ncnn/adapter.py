@@ -193,6 +193,7 @@ class Ncnn(BuiltInAdapter):
     }
     tunable = ("winograd", "packing", "spin")
     every_output = every_input = True
+    portable = True
     input_types = tuple(TYPES)
     environment = Environment(
         ("ncnn",),
