@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hwprof.cli.options import notify
+from hwprof.cli.options import add_case, notify, print_json
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, CaseFailed, UsageError
 from hwprof.printable import plural, sentence
+
+FORMAT = 1  # of the JSON document
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="BUNDLE", help="a new folder, or .tar or .tar.gz"
     )
+    add_case(parser, "json", help="what was prepared and what was not, as one JSON document")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -47,8 +50,14 @@ def main(args: argparse.Namespace) -> int:
             notify(f"Not prepared: {title}: {reason}" if reason else f"Prepared {title}")
         if not writer.cases:
             raise CaseFailed("no case could be prepared", writer.failures[0]["reason"])
+    code = EXIT_CASES_FAILED if writer.failures else EXIT_OK
+    if args.json:
+        failures = [{"case": one["case"], "reason": sentence(one["reason"])} for one in writer.failures]
+        found = {"bundle": str(args.output), "target": str(target), "prepared": len(writer.cases)}
+        print_json({"format": FORMAT, **found, "failed": failures})
+        return code
     print(f"{plural(len(writer.cases), 'case')} prepared for {target} -> {args.output}")
     for failure in writer.failures:
         print(f"  not prepared: {failure['case']}: {sentence(failure['reason'])}")
     print(f"next, on the board: hwprof sweep {args.output.name}")
-    return EXIT_CASES_FAILED if writer.failures else EXIT_OK
+    return code

@@ -158,7 +158,7 @@ class BundleWriter:
         inside = path.relative_to(self.workshop.cache)
         entry = Path(*inside.parts[:2])
         if not (self.folder / "cache" / entry).exists():
-            shutil.copytree(self.workshop.cache / entry, self.folder / "cache" / entry)
+            shutil.copytree(self.workshop.cache / entry, self.folder / "cache" / entry, ignore=_links)
         return str(PurePosixPath("cache", inside))
 
     def _finish(self, spec: Experiment) -> None:
@@ -171,6 +171,11 @@ class BundleWriter:
         (self.folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
         lines = [f"{digest(path)}  {path.relative_to(self.folder)}\n" for path in files_below(self.folder)]
         (self.folder / SUMS).write_text("".join(lines))
+
+
+def _links(folder: str, names: list[str]) -> list[str]:
+    """Links in a folder of the cache: a converter's way to its source, which is in the bundle by itself."""
+    return [name for name in names if Path(folder, name).is_symlink()]
 
 
 def files_below(folder: Path) -> list[Path]:

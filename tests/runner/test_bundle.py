@@ -142,3 +142,15 @@ def test_the_bundle_states_its_target_and_holds_a_wheel(tmp_path: Path) -> None:
     place = prepare(tmp_path, "bundle", "riscv64:cpu=spacemit-x60")
     assert json.loads((place / "bundle.json").read_text())["target"] == {"arch": "riscv64", "cpu": "spacemit-x60"}
     assert len(list(place.glob("hwprof-*-py3-none-any.whl"))) == 1
+
+
+def test_what_was_prepared_is_one_json_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "tiny.toml").write_text(TINY)
+    place = tmp_path / "bundle"
+    assert (
+        main(["prepare", str(tmp_path / "tiny.toml"), "--for", "riscv64", "-o", str(place), "--json"])
+        == EXIT_CASES_FAILED
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert (found["format"], found["target"], found["prepared"]) == (1, "riscv64", 2)
+    assert [one["case"] for one in found["failed"]] == ["tvm tiny_cnn batch 1 fp32"]
