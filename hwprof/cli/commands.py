@@ -15,6 +15,7 @@ QUESTIONS: Mapping[str, Mapping[str, str]] = {
         "run": "one case or any program, as easy as perf stat",
         "record": "where the time goes: hottest functions, flame graph",
         "sweep": "an experiment: frameworks x networks x batches x threads",
+        "prepare": "an experiment for another machine, as a bundle to sweep there",
         "tune": "the best launch parameters; --scaling: FPS against threads",
     },
     "Why is it slow, or faster than another": {

@@ -3,6 +3,8 @@
 NAME is a built-in experiment (`hwprof list experiments`) or the path of a .toml. Stop it at any time and start it
 again: what is done is not repeated. A case that fails costs itself only; it is tried once more, and again with
 --retry-failed.
+NAME may be a bundle of `hwprof prepare`: its files are verified, nothing is prepared here, and frameworks that are not
+installed are named and omitted.
 --create-environments first makes those of frameworks that are nowhere yet, as `hwprof env create` does.
 --detectable measures nothing: it prints the smallest correlation with FPS that the experiment could find.
 """
@@ -15,10 +17,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwprof.cli.options import OUTPUT, add_case, add_results, group, print_json
+from hwprof.cli.options import OUTPUT, add_case, add_results, group, notify, print_json
 from hwprof.cli.progress import Display
 from hwprof.cli.verbosity import add_verbosity, verbosity_of
-from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK
+from hwprof.errors import EXIT_CASES_FAILED, EXIT_INTERRUPTED, EXIT_OK, NotAvailable, UsageError
 from hwprof.printable import plural, sentence
 from hwprof.records import Failure, to_json
 
@@ -28,12 +30,13 @@ if TYPE_CHECKING:
     from hwprof.plan.cases import PlannedCase
     from hwprof.plan.detectable import Reach
     from hwprof.plan.experiment import Experiment
+    from hwprof.runner.workshop import Workshop
 
 FORMAT = 1  # of the JSON documents
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", metavar="NAME", help="built-in name or path of a .toml")
+    parser.add_argument("experiment", metavar="NAME", help="built-in name, path of a .toml, or a bundle")
     parser.add_argument("--retry-failed", action="store_true", help="try failed rounds again")
     parser.add_argument("--create-environments", action="store_true", help="install frameworks that are not there yet")
     parser.add_argument("--dry-run", action="store_true", help="list the cases and stop")
@@ -47,9 +50,14 @@ def main(args: argparse.Namespace) -> int:
     """Run the sweep with a line of progress per run on stderr; a summary on stdout."""
     from hwprof import store
     from hwprof.plan import experiment
+    from hwprof.runner.bundle import is_bundle
     from hwprof.runner.rounds import Runner
 
-    spec = experiment.load(args.experiment)
+    workshop = None
+    if is_bundle(args.experiment):
+        spec, workshop = open_bundle(args)
+    else:
+        spec = experiment.load(args.experiment)
     path = store.default_path(args.results)
     if args.dry_run or args.detectable:
         cases = planned_cases(spec, path)
@@ -68,7 +76,7 @@ def main(args: argparse.Namespace) -> int:
     with store.Results.open(path, create=True) as results:
         results.ensure_writable()
         display = Display(verbosity_of(args))
-        runner = Runner(spec, results, retry_failed=args.retry_failed, notify=display.note)
+        runner = Runner(spec, results, retry_failed=args.retry_failed, notify=display.note, workshop=workshop)
         try:
             with display, closing(runner.run()) as steps:  # ends the workers before the results are closed
                 for step in steps:
@@ -93,6 +101,25 @@ def main(args: argparse.Namespace) -> int:
             print(f"  failed: {title}: {sentence(failure.message)}")
         print(f"next: hwprof report {path}")
     return EXIT_CASES_FAILED if failed else EXIT_OK
+
+
+def open_bundle(args: argparse.Namespace) -> tuple[Experiment, Workshop]:
+    """The cases of a bundle that can run here, and where their files are; says what is omitted."""
+    from hwprof.runner.bundle import Bundle, BundleWorkshop
+    from hwprof.runner.launcher import Launcher
+
+    if args.create_environments:
+        raise UsageError("--create-environments with a bundle", "install what is missing by its own command")
+    bundle = Bundle.open(args.experiment)
+    for failure in bundle.failures:
+        notify(f"Not in the bundle: {failure['case']}: {failure['reason']}")
+    missing = bundle.missing_runtimes()
+    for name, source in missing.items():
+        notify(f"Omitted: {name} is not installed here: {source}")
+    spec = bundle.experiment(missing)
+    if not spec.choices:
+        raise NotAvailable("no framework of the bundle is installed here", "install one of those named above")
+    return spec, BundleWorkshop(Launcher(), spec.seed, bundle=bundle)
 
 
 def interruption_text(saved: int, path: Path) -> str:

@@ -81,6 +81,8 @@ class Adapter(Protocol):
     # `conversions: tuple[conversions.Step, ...]`: the steps of `prepare`; `form`: the target of the last one, where it
     # is not `consumes[0]`; `form_means`: what it is, in words.
     # `profile(artifact, case, spec)`: as `load`, of a model that is `Profiled`; `no_profile`: why there is none.
+    # `portable = True`: of an FP32 case the artifact is the same whatever machine prepares it, so that it may be in a
+    # bundle of `hwprof prepare`. Without it a bundle names the case as not prepared.
     # `debian: tuple[str, ...]`: its packages in Debian, for emulated boards and for the simulator of riscv64.
     # `dli: Mapping[str, str]`: its names in the tables of the DLI benchmark -> the language where that is not Python.
 

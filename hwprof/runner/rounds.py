@@ -71,6 +71,7 @@ class Runner:
     notify: Callable[[str], None] = lambda text: None  # told of what takes long
     session: Mapping[str, str] = field(default_factory=begin_session)
     cooldown: CoolDown = field(init=False)
+    workshop: Workshop | None = None  # where cases get their files from; None: they are prepared here
 
     def __post_init__(self) -> None:
         if not self.facts:
@@ -95,7 +96,7 @@ class Runner:
         cases = policy.cases(self.experiment, self.results, self.facts["hardware"])
         self.require(cases)
         patience = max(TIMEOUT_S, self.experiment.timeout_s)  # quantising may take longer than any run
-        workshop = Workshop(self.launcher, self.experiment.seed, patience, self.experiment.calibration)
+        workshop = self.workshop or Workshop(self.launcher, self.experiment.seed, patience, self.experiment.calibration)
         identity = self.begin(cases)
         todo = self._todo(cases, identity)
         if todo:
@@ -208,14 +209,7 @@ class Runner:
     def measure_set(self, company: Sequence[Ticket], workshop: Workshop, stretch_s: float | None = None) -> list[Run]:
         """Cases side by side; those that can't be among others by themselves. `stretch_s` as in SetMeasurement."""
         sets = SetMeasurement(
-            self.runs,
-            self.launcher,
-            workshop,
-            self.idle_w,
-            stretch_s,
-            self.cooldown,
-            self.lengths.notes,
-            self.peaks,
+            self.runs, self.launcher, workshop, self.idle_w, stretch_s, self.cooldown, self.lengths.notes, self.peaks
         )
         lengths = self.lengths
         tickets = [lengths.apply(ticket, len(company) > 1) for ticket in company]

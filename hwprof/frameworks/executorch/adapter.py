@@ -59,6 +59,7 @@ class ExecuTorch(BuiltInAdapter):
     options: Mapping[str, tuple[Any, ...]] = {"backend": ("xnnpack", "portable")}
     tunable = ("backend",)
     every_output = every_input = True
+    portable = True
     input_types = TYPES
     traces = False  # whether the program writes down what its operators take, see profile.py
     environment = Environment(

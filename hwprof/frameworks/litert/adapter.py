@@ -131,6 +131,7 @@ class LiteRt(BuiltInAdapter):
     options: Mapping[str, tuple[Any, ...]] = {"xnnpack": (True, False)}
     tunable = ("xnnpack",)
     every_output = every_input = True
+    portable = True
     input_types = INPUT_TYPES
     environment = Environment(
         ("ai-edge-litert",),

@@ -130,6 +130,7 @@ class Mnn(BuiltInAdapter):
     precisions = ("fp32",)
     options: Mapping[str, tuple[Any, ...]] = {"winograd_level": (2, 0, 1, 3)}
     every_output = every_input = True
+    portable = True
     input_types = ("float32", "float16", "float64", "int16", "int32", "int64", "uint8", "bool")
     environment = Environment(("MNN",), "pip install 'hwprof[mnn]'", "MNN", requirements=("MNN==3.6.1", "numpy"))
     form_means = ".mnn"

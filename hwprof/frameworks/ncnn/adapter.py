@@ -196,6 +196,7 @@ class Ncnn(BuiltInAdapter):
     tunable = ("winograd", "packing", "spin")
     riscv64_wheels = ("ncnn==1.0.20261020",)
     every_output = every_input = True
+    portable = True
     input_types = tuple(TYPES)
     environment = Environment(
         ("ncnn",),

@@ -142,6 +142,7 @@ class OnnxRuntime(BuiltInAdapter):
     # Until it was this, `run_with_ort_values`, which throws and catches a C++ exception in every call.
     call = "run_with_iobinding"
     every_output = every_input = True
+    portable = True
     input_types = (*TYPES, "str")
     environment = Environment(("onnxruntime",), "pip install 'hwprof[onnxruntime]'", "onnxruntime")
     switches: Mapping[str, Switch] = {"spin": Switch({"spin": False}), "graph": Switch({"graph": "disabled"})}

@@ -123,6 +123,7 @@ class OpenCv(BuiltInAdapter):
     options: Mapping[str, tuple[Any, ...]] = {"winograd": (True, False), "fusion": (True, False)}
     tunable: tuple[str, ...] = ("winograd", "fusion")
     every_output = every_input = True
+    portable = True
     input_types: tuple[str, ...] = TYPES
     environment = Environment(
         ("opencv-python-headless", "opencv-python"), "pip install 'hwprof[opencv]'", "cv2", versions="<5"

@@ -140,6 +140,7 @@ class OpenVino(BuiltInAdapter):
     tunable = ("pinning", "hyper_threading")
     call = "infer(share_outputs)"  # until it was this, one request was given each input, and its outputs were copied
     every_output = every_input = True
+    portable = True
     input_types = TYPES
     environment = Environment(
         ("openvino",),
