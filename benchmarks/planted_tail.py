@@ -43,7 +43,7 @@ FAULTS = frozenset({"page-faults", "minor-faults", "rusage-minor-faults"})
 def busy_loop(cpu: int) -> Iterator[int]:
     """The id of a process that computes for ever on this CPU, stopped. A child of counted ones would be counted."""
     code = f"import os\nos.sched_setaffinity(0, {{{cpu}}})\nprint(flush=True)\nwhile True: pass"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-P", "-c", code], stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
         process.stdout.readline()

@@ -25,8 +25,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwprof.cli.options import RangeAction, add_case, add_results, notify, seconds, split_names
+from hwprof.cli.options import RangeAction, add_case, add_results, notify, split_names
 from hwprof.cli.selection import SELECTING, notify_scope
+from hwprof.cli.times import seconds
 from hwprof.errors import EXIT_CASES_FAILED, EXIT_OK, ResultsError, UsageError
 from hwprof.printable import encodable_data, plural
 

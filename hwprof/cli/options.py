@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -204,9 +203,6 @@ GROUPS = {
 }
 
 
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-
 def group(parser: argparse._ActionsContainer, title: str) -> argparse._ActionsContainer:
     """The group of this title in a parser's help; a group itself is taken as it is."""
     if not isinstance(parser, argparse.ArgumentParser):
@@ -273,18 +269,6 @@ def choice_of(args: argparse.Namespace, **fields: Any) -> Choice:
 def split_names(text: str) -> tuple[str, ...]:
     """Names between commas."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def seconds(text: str) -> float:
-    """A time as `90`, `90s`, `5m` or `1h`, in seconds. Raises ArgumentTypeError."""
-    number, unit = (text[:-1], text[-1:]) if text[-1:] in UNITS else (text, "s")
-    try:
-        value = float(number) * UNITS[unit]
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"'{text}' is no time above 0: as 90s, 5m or 1h")
-    return value
 
 
 def show_progress(items: Iterable[T], line: Callable[[int, T], str]) -> Iterator[T]:

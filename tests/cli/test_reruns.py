@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hwprof.cli import main, reruns
-from hwprof.cli.options import seconds
+from hwprof.cli.times import seconds
 from tests.factories import make_run
 
 MEMBERS = 3
