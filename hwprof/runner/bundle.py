@@ -226,7 +226,9 @@ def unpack(archive: Path) -> Path:
                 for member in file:
                     _extract(file, member, half, archive)
         except (tarfile.TarError, EOFError, OSError) as error:
-            raise BadBundle(f"{archive} can't be unpacked: {error}", AGAIN) from error
+            # tarfile lists what each kind of compression said, in lines
+            why = "it is no tar archive, or cut off" if isinstance(error, tarfile.ReadError) else str(error)
+            raise BadBundle(f"{archive} can't be unpacked: {why}", AGAIN) from error
     return place
 
 
