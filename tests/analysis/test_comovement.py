@@ -33,7 +33,7 @@ def run_of(
     if waiting_ns is not None:
         columns.append(SliceCounts("run-queue-wait", _ints(waiting_ns * PER_SLICE), "s", scale=1e-9))
         columns.append(SliceCounts("run-time", _ints((own - waiting_ns) * PER_SLICE), "s", scale=1e-9))
-    columns.append(SliceCounts("inferences", _ints(np.arange(len(own)) * PER_SLICE), shape=Shape.LEVEL))
+    columns.append(SliceCounts("inferences", _ints(np.arange(len(own), dtype=float) * PER_SLICE), shape=Shape.LEVEL))
     slices = Slices(
         tuple(t0.tolist()),
         tuple((t0 + PER_SLICE * own).tolist()),

@@ -154,9 +154,9 @@ def test_without_an_account_of_waiting_there_is_no_split_but_there_are_events() 
     rng = np.random.default_rng(8)
     faulty = chosen(rng, 0.01)
     (window,) = run_of(quiet(rng) + MS * faulty, np.zeros(N), {"page-faults": faulty}).windows
+    faults = tuple(c for c in window.inferences if c.metric == "page-faults")
     window = Window(
-        *(getattr(window, name) for name in ("index", "role", "pass_", "t0_ns", "t1_ns", "latencies_ns")),
-        inferences=tuple(c for c in window.inferences if c.metric == "page-faults"),
+        window.index, window.role, window.pass_, window.t0_ns, window.t1_ns, window.latencies_ns, inferences=faults
     )
     found = tail_of(Run("run", Case("f", "n", "", 32), windows=(window,)))
     assert (found.parts, found.reason) == ((), None)

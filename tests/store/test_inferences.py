@@ -47,7 +47,7 @@ def test_they_are_merged_into_another_file(tmp_path: Path) -> None:
 
 def test_speed_and_the_frame_are_those_without_the_window(tmp_path: Path) -> None:
     rows = []
-    for name, run in (("with.db", recorded()), ("without.db", Run(**_but_windows(recorded())))):
+    for name, run in (("with.db", recorded()), ("without.db", _without_the_window(recorded()))):
         with Results.create(tmp_path / name) as results:
             results.add(run)
             frame = results.frame()
@@ -55,8 +55,8 @@ def test_speed_and_the_frame_are_those_without_the_window(tmp_path: Path) -> Non
     assert rows[0] == rows[1]
 
 
-def _but_windows(run: Run) -> dict[str, object]:
-    return {"uid": run.uid, "case": run.case, "windows": run.windows[:-1], "machine": run.machine}
+def _without_the_window(run: Run) -> Run:
+    return Run(run.uid, run.case, windows=run.windows[:-1], machine=run.machine)
 
 
 @pytest.mark.parametrize("blob", [np.arange(1000, dtype="<f8").tobytes(), b"", b"12345678"])
