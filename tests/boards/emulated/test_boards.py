@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,27 @@ def test_threads_on_both_cpus_are_counted(two: Outcome) -> None:
         assert cycles.value
         assert cycles.exactness is Exactness.SUSPECT
     assert run.host_state["emulator_counts"] == "ticks"
+
+
+def test_a_bundle_from_here_is_swept_there_and_nothing_is_prepared(two: Outcome) -> None:
+    assert "bundle ended with 0" in two.stdout, (two.folder / "bundle.txt").read_text()
+    with Results.open(two.folder / "bundle.db") as results:
+        runs = list(results.runs())
+    assert {run.case.framework for run in runs} == {"onnxruntime", "opencv"}
+    for run in runs:
+        assert run.failure is None
+        assert run.fidelity is not None  # the reference came with it
+        assert run.fidelity.faithful
+
+
+def test_perf_stat_of_an_ordinary_user_counts_user_mode_alone_and_says_so(two: Outcome) -> None:
+    readings = json.loads((two.folder / "user.json").read_text())["readings"]
+    found = {one["metric"].removesuffix(":u"): one for one in readings}
+    for name in ("cycles", "instructions"):
+        assert found[name]["value"] > 1e6
+        assert found[name]["domain"] == "user"
+    assert found["context-switches"]["exactness"] == "missing"
+    assert "had to leave out (:u)" in found["context-switches"]["why"]
 
 
 def test_what_the_guest_says_and_its_kernel_says_are_kept_apart(two: Outcome) -> None:
