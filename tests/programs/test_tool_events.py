@@ -14,7 +14,7 @@ BUSY = "import os\nwhile os.times().user < .15: sum(range(1000))"
 
 
 @pytest.mark.counting
-@pytest.mark.parametrize("kind", [Native, PerfStat])
+@pytest.mark.parametrize("kind", [Native, pytest.param(PerfStat, marks=pytest.mark.perf)])
 def test_they_are_of_the_execution_and_say_that_hwprof_read_them(kind: type[Native] | type[PerfStat]) -> None:
     backend: Backend = kind(EVENTS)
     [run] = CommandRunner(Order(tuple(programs.python("-c", BUSY))), backend).run()
@@ -30,6 +30,7 @@ def test_they_are_of_the_execution_and_say_that_hwprof_read_them(kind: type[Nati
     assert "read by hwprof" in found["duration_time"].meaning
 
 
+@pytest.mark.perf
 def test_they_need_no_counter_of_perfs() -> None:
     backend = PerfStat(("duration_time",))
     assert backend.tools == ("duration_time",)
