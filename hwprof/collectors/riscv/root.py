@@ -89,6 +89,11 @@ def unpack_wheels(found: Sequence[str], into: Path, folder: Path) -> None:
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             break
+        if "No module named pip" in done.stderr:
+            raise NotAvailable(
+                "this Python has no pip, which fetches riscv64 wheels",
+                "install hwprof into an environment that has pip",
+            )
         if attempt == ATTEMPTS:
             last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
             raise NotAvailable(f"no riscv64 wheel of {', '.join(found)}: {last}", "pip's index must be reachable")

@@ -9,6 +9,7 @@ from hwprof.analysis import overhead
 from hwprof.analysis.comparison.calibration import MachineNoise
 from hwprof.analysis.omissions import why_no_speed
 from hwprof.collectors import modelled_caches
+from hwprof.collectors.vocabulary import Name
 from hwprof.machine.kinds import cpu_title
 from hwprof.networks.blocks import input_title
 from hwprof.networks.inputs import TensorSpec
@@ -178,10 +179,14 @@ def simulation_lines(run: Run, width: int = FULL, palette: Palette = PLAIN) -> l
         (_per_frame(reading, len(window.latencies_ns) * run.case.batch), _marked(reading, tool), reading.meaning)
         for window in run.windows
         for reading in window.readings
-        if reading.value is not None
+        if reading.value is not None and not (reading.value == 0 and _is_of_vectors(reading))
     ]
     lines += grid.lines([*table, GridColumn("", flows=True)], rows, width) if rows else []
     notes = []
+    if any(r.metric == Name.VECTOR_INSTRUCTIONS and r.value == 0 for w in run.windows for r in w.readings):
+        has_none = "v=false" in str(run.facts.get("simulator_cpu", ""))
+        why = "the simulated CPU has none" if has_none else f"the kernels of {run.case.framework} that ran are scalar"
+        notes.append(f"no vector instruction was executed: {why}")
     if caches := modelled_caches.describe(run.facts.get("simulator_caches", {})):
         notes.append(f"simulated caches, as sysfs has them: {caches}")
     if model := run.facts.get("modelled_caches"):
@@ -195,6 +200,10 @@ def simulation_lines(run: Run, width: int = FULL, palette: Palette = PLAIN) -> l
             "of the native run"
         )
     return lines + [palette.secondary(part) for note in notes for part in wrap(note, width, "    ")]
+
+
+def _is_of_vectors(reading: Reading) -> bool:
+    return reading.metric.startswith(("vector-", "vset-"))
 
 
 def _simulated_line(run: Run) -> str:

@@ -69,7 +69,7 @@ HWPROF_CACHE=/tmp/empty hwprof sweep ./bundle.tar --results bundle.db 2>bundle.t
 echo "bundle ended with $?"
 echo 2 >/proc/sys/kernel/perf_event_paranoid
 su nobody -s /bin/sh -c "cd /tmp; HOME=/tmp PATH=$PATH PYTHONPATH=$PYTHONPATH hwprof run --backend perf \\
-  -e cycles,instructions,context-switches -r 1 --no-save --json -- python3 -c pass" >user.json
+  -e cycles,context-switches -r 1 --no-save --json -- python3 -c pass" >user.json
 exit $two
 """
 BUNDLE = """

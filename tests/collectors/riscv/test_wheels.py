@@ -66,6 +66,19 @@ def test_what_pip_cannot_get_is_said_in_a_line(tmp_path: Path, monkeypatch: pyte
     assert pip.calls == root.ATTEMPTS
 
 
+def test_a_python_without_pip_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def run(words: list[str], **rest: Any) -> subprocess.CompletedProcess[str]:
+        calls.append(words)
+        return subprocess.CompletedProcess(words, 1, "", "/usr/bin/python3: No module named pip\n")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(NotAvailable, match="has no pip"):
+        root.unpack_wheels(("own==1.0",), tmp_path / "modules", tmp_path / "wheels")
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize(("machine", "lazy"), [("riscv64", True), ("x86_64", False)])
 def test_ncnn_is_bound_lazily_on_riscv64_and_nothing_else_is(
     monkeypatch: pytest.MonkeyPatch, machine: str, lazy: bool
